@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nasbench.errors import NASBenchError, NotRecordedError
+from nasbench.runs.folder import read_summary
 from nasbench.runs.log import read_log
+from nasbench.runs.notes import complain
 from nasbench.runs.text import format_table
 from oneshot.draw.render import save
 from oneshot.retrain.weights import RETRAINING_LOG
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from nasbench import NB201
 
+BENCHMARK = {"split": "half", "channels": 16, "cells": 5, "batch": 256, "learning_rate": 0.1}
 HEADER = "run", "cell", "epochs", "accuracy [%]", "published", "min", "max", "difference"
 _WHERE = "cifar10", "val_accuracy"
 _PUBLISHED = "#999999"
@@ -52,6 +55,14 @@ class Training(NamedTuple):
 def read(folder: Path) -> Training:
     """Read a finished training run."""
     cell = Architecture.parse(str(folder), "nb201", stage="retraining").value
+    settings = (read_summary(folder) or {}).get("settings", {})
+    others = [
+        f"{name} {settings.get(name)}" for name, value in BENCHMARK.items() if settings.get(name) != value
+    ]
+    if settings.get("dataset") != "cifar10" and not str(settings.get("dataset")).startswith("folder:"):
+        others.append(f"dataset {settings.get('dataset')}")
+    if others:
+        complain(f"warning: {folder} was not trained as in NAS-Bench-201: {', '.join(others)}")
     rows = read_log(folder, RETRAINING_LOG)
     return Training(folder.name, cell.index, np.array([row["top1"] for row in rows]))
 

@@ -39,4 +39,4 @@ class JobError(OneShotError, RuntimeError):
 
 
 class GroupError(OneShotError, ConnectionError):
-    """A failed or lost process of a group that trains together."""
+    """A failed or lost process of a group that works together."""

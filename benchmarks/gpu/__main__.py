@@ -1,6 +1,7 @@
 """Correctness, speed and complete runs on one GPU, within 8 minutes."""
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -43,6 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--minutes", type=float, default=7.0, help="minutes after which no further check starts (default: 7)"
     )
     args = parser.parse_args(argv)
+    if not 0 < args.minutes < math.inf:
+        parser.error(f"--minutes must be a positive finite number, got {args.minutes}")
+    if args.images is not None and not Path(args.images).is_dir():
+        parser.error(f"--images must be a folder, got {args.images}")
     scale = TINY if args.tiny else FULL
     try:
         meter = get_meter(args.device)
@@ -60,6 +65,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OneShotError, DataError) as error:
         complain(f"{PROG}: error: {error}")
         return 2
+    except KeyboardInterrupt:
+        complain("interrupted" + ("" if args.out is None else "; repeat the command to continue"))
+        return 130
     print(f"\n{report(results)}")
     return int(any(row.verdict == "FAILED" for rows in results.values() for row in rows))
 

@@ -11,6 +11,7 @@ from benchmarks.gpu.meter import Meter
 from nasbench.errors import one_line
 from nasbench.runs.files import write_json
 from nasbench.runs.text import format_table
+from oneshot.errors import ConfigError
 from oneshot.training.memory import is_out_of_memory
 
 Verdict = Literal["ok", "FAILED", "skipped"]
@@ -55,10 +56,11 @@ def run_checks(
 ) -> dict[str, list[Row]]:
     """Run the checks that the file `out` does not have, within `seconds`; return {"part, name": rows}.
 
-    A check that fails with an error, or for which no time is left, is not saved. Raise SystemExit if the file
-    was measured under other conditions.
+    A check that fails with an error, or for which no time is left, is not saved. Raise ConfigError if `out`
+    was measured under other conditions, is damaged or cannot be written.
     """
     kept = _read(out, conditions)
+    _write(out, conditions, kept)
     results: dict[str, list[Row]] = {}
     end = time.monotonic() + seconds
     for check in checks:
@@ -76,12 +78,7 @@ def run_checks(
         except Exception as error:
             results[key] = [_failure(check, error)]
         meter.release()
-        if out is not None:
-            document = {
-                "conditions": dict(conditions),
-                "checks": {name: [asdict(row) for row in rows] for name, rows in kept.items()},
-            }
-            write_json(out, document)
+        _write(out, conditions, kept)
     return results
 
 
@@ -92,19 +89,29 @@ def _failure(check: Check, error: Exception) -> Row:
     return Row(check.name, "FAILED", reason=f"{type(error).__name__}: {one_line(error)}")
 
 
+def _write(out: Path | None, conditions: Mapping[str, str], kept: Mapping[str, Sequence[Row]]) -> None:
+    if out is None:
+        return
+    checks = {name: [asdict(row) for row in rows] for name, rows in kept.items()}
+    try:
+        write_json(out, {"conditions": dict(conditions), "checks": checks})
+    except OSError as error:
+        raise ConfigError(f"cannot write {out}: {error.strerror}") from None
+
+
 def _read(out: Path | None, conditions: Mapping[str, str]) -> dict[str, list[Row]]:
     if out is None or not out.exists():
         return {}
     try:
         document = json.loads(out.read_text())
-        before = document["conditions"]
+        before = dict(document["conditions"])
         rows = {key: [Row(**row) for row in rows] for key, rows in document["checks"].items()}
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise SystemExit(f"python -m benchmarks.gpu: error: cannot read {out}: {one_line(error)}") from None
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ConfigError(f"cannot read {out}: {one_line(error)}") from None
     if before != dict(conditions):
         (name, *_) = [key for key in {*before, *conditions} if before.get(key) != conditions.get(key)]
-        raise SystemExit(
-            f"python -m benchmarks.gpu: error: {out} was measured under other conditions ({name}:"
+        raise ConfigError(
+            f"{out} was measured under other conditions ({name}:"
             f" {before.get(name)}, now {conditions.get(name)}); try another --out"
         )
     return rows

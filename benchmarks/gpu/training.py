@@ -1,5 +1,6 @@
 """Complete runs: exact resume, an epoch of a search, and the short protocol of one cell."""
 
+import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -149,9 +150,15 @@ def _protocol(scale: Scale, images: str | None, meter: Meter) -> Iterator[Row]:
         yield Row(name, "FAILED", values, reason)
 
 
+def _digest(folder: Path) -> str:
+    """Return a short hash of the names and sizes of a folder's files."""
+    files = sorted((str(path.relative_to(folder)), path.stat().st_size) for path in folder.rglob("*.*"))
+    return hashlib.sha256(repr(files).encode()).hexdigest()[:8]
+
+
 def checks(scale: Scale, images: str | None) -> list[Check]:
     """Return the checks of complete runs."""
-    kind = "random images" if images is None else Path(images).name
+    kind = "random images" if images is None else f"{Path(images).name} ({_digest(Path(images))})"
     return [
         Check("correctness", "resume", partial(_resume, scale)),
         Check("epoch", f"one epoch in nb201, {kind}", partial(_epoch, scale, images)),

@@ -18,7 +18,11 @@ def cores() -> int:
 
 @contextmanager
 def blocked_interrupts() -> Iterator[None]:
-    """Delay Ctrl-C until the end of the block; processes and threads started in it never receive it."""
+    """Delay Ctrl-C until the end of the block; processes and threads started in it never receive it.
+
+    Create pools before the block, because their queues start multiprocessing's resource tracker, which ends
+    the delay.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -1,6 +1,7 @@
 """Score networks by zero-cost proxies: `python -m oneshot.proxies --out runs/proxies`."""
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,12 @@ class ProxyCommand(Command[ProxyRun]):
                 args.out, ProxySettings.from_flags(args), ProxyEnvironment.from_flags(args)
             )
         with activity.folder:
-            yield activity
+            try:
+                yield activity
+            except Exception:
+                if args.resume is None and not activity.has_scores:
+                    shutil.rmtree(activity.path)  # so that the corrected command can use it
+                raise
 
 
 def main(argv: Sequence[str] | None = None) -> int:

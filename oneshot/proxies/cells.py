@@ -31,7 +31,7 @@ def read_architectures(settings: ProxySettings) -> list[Architecture]:
 
 def _read_file(path: Path) -> list[Architecture]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except FileNotFoundError:
         raise ConfigError(f"cells must be a number, all or a file; there is no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:

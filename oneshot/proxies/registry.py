@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
+from nasbench.errors import one_line
 from oneshot.errors import ProxyError
 
 if TYPE_CHECKING:
@@ -59,8 +60,9 @@ def get_proxy(name: str) -> "Proxy":
         module, function = f"oneshot.proxies.{PROXIES[name]}", name
     try:
         proxy: Proxy = getattr(import_module(module), function)
-    except (ImportError, ValueError, AttributeError) as error:
-        raise ProxyError(f"cannot load the proxy {name!r}: {error}") from None
+    except Exception as error:  # a custom module may raise anything
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise ProxyError(f"cannot load the proxy {name!r}: {reason}") from None
     if not callable(proxy):
         raise ProxyError(f"the proxy {name!r} must be a function of a network and a Batch, got {proxy!r}")
     return proxy

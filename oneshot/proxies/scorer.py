@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,6 +21,9 @@ from oneshot.proxies.registry import PROXIES, get_proxy
 from oneshot.proxies.settings import NO_IMAGES, ProxyEnvironment, ProxySettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import get_space
+
+if TYPE_CHECKING:
+    from oneshot.proxies.registry import Proxy
 
 _SUBSTITUTE = "digits"
 Scores = list[dict[str, float | None]]  # by proxy, one dictionary per seed; None if NaN or infinite
@@ -71,12 +75,27 @@ def initialize(network: nn.Module, seed: int) -> None:
 
 
 def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
-    value: Any = get_proxy(name)(network, batch)  # custom proxies may return any type
+    proxy = get_proxy(name)
+    value: Any = _isolated(proxy, network, batch) if ":" in name else proxy(network, batch)
+    wrong = ProxyError(f"the proxy {name} must return a number, got {value!r}")
+    if isinstance(value, str):
+        raise wrong
     try:
         number = float(value)
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
-        raise ProxyError(f"the proxy {name} must return a number, got {value!r}") from None
+        raise wrong from None
     return number if math.isfinite(number) else None
+
+
+def _isolated(proxy: "Proxy", network: nn.Module, batch: Batch) -> object:
+    """Return a custom proxy's value; it may change its copies, and torch's random numbers have the seed."""
+    labels = None if batch.labels is None else batch.labels.clone()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(batch.seed)
+        value: object = proxy(deepcopy(network), batch._replace(images=batch.images.clone(), labels=labels))
+    return value.detach() if isinstance(value, torch.Tensor) else value
 
 
 def read_batches(settings: ProxySettings, environment: ProxyEnvironment) -> tuple[list[Batch], list[str]]:

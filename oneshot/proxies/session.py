@@ -7,6 +7,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -16,7 +17,7 @@ from typing import Self
 import torch
 
 from nasbench.benchmark import NB201, Benchmark
-from nasbench.errors import NotRecordedError
+from nasbench.errors import NotRecordedError, RunFolderError
 from nasbench.runs.command import Outcome
 from nasbench.runs.folder import RunFolder, RunKind, read_record
 from nasbench.runs.log import Row
@@ -25,7 +26,7 @@ from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
 from nasbench.runs.settings import listed
 from nasbench.runs.text import counted, join_blocks
-from oneshot.errors import ConfigError, MissingDependencyError
+from oneshot.errors import ConfigError, GroupError, MissingDependencyError
 from oneshot.proxies.cells import read_architectures
 from oneshot.proxies.evaluation import evaluate
 from oneshot.proxies.pictures import SCATTER, draw_scatter
@@ -62,6 +63,11 @@ class ProxyRun:
     def path(self) -> Path:
         """Path of the run folder."""
         return self.folder.path
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether a network has been scored."""
+        return bool(self._rows())
 
     @classmethod
     def create(cls, path: str, settings: ProxySettings, environment: ProxyEnvironment) -> Self:
@@ -145,7 +151,14 @@ class ProxyRun:
         return Outcome(True, join_blocks(*texts), summary, pictures=[CSV, *pictures])
 
     def _rows(self) -> list[Row]:
-        return log_format(self.settings).decode(self.folder.log.read(), self.folder.log.path)
+        path, seeds = self.folder.log.path, self.settings.seeds
+        rows = log_format(self.settings).decode(self.folder.log.read(), path)
+        for place, row in enumerate(rows):
+            if (row["number"], row["seed"]) != divmod(place, seeds) or place >= seeds * len(
+                self.architectures
+            ):
+                raise RunFolderError(f"{path} is damaged: row {place + 1} has the scores of another network")
+        return rows
 
     def _note(self, text: str) -> None:
         from nasbench.runs.notes import complain
@@ -180,8 +193,8 @@ def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) 
             torch.set_num_threads(threads)
             gc.unfreeze()
         return
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pickle.dumps(scorer),))
     with blocked_interrupts():
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pickle.dumps(scorer),))
         first = [pool.submit(_score, each) for each in architectures[: _AHEAD * workers]]
     try:
         yield _in_order(pool, deque(first), architectures[_AHEAD * workers :])
@@ -194,7 +207,12 @@ def _in_order(
 ) -> Iterator[Scores]:
     remaining = iter(waiting)
     while running:
-        yield running.popleft().result()
+        try:
+            yield running.popleft().result()
+        except BrokenProcessPool:
+            raise GroupError(
+                "a worker process ended unexpectedly: it ran out of memory or was killed; try fewer --workers"
+            ) from None
         for architecture in remaining:
             running.append(pool.submit(_score, architecture))
             break

@@ -11,6 +11,7 @@ from benchmarks.gpu.meter import CpuMeter, get_meter
 from benchmarks.gpu.record import Check, Row, judged, report, run_checks
 from benchmarks.gpu.sizes import TINY
 from benchmarks.operations import Operations
+from oneshot.errors import ConfigError
 from tests.running import runner
 
 CHECKS = [*agreement.checks(TINY), *training.checks(TINY, None), *speed.checks(TINY)]
@@ -117,11 +118,39 @@ def test_results_are_kept_and_only_missing_checks_run(tmp_path, meter):
     late = run(check("three"), seconds=-1.0)
     assert late["part, three"][0].verdict == "skipped"
     assert "repeat the command" in late["part, three"][0].reason
-    with pytest.raises(SystemExit, match=r"was measured under other conditions \(GPU: a, now b\)"):
+    with pytest.raises(ConfigError, match=r"was measured under other conditions \(GPU: a, now b\)"):
         run(check("one"), conditions={"GPU": "b"})
-    out.write_text("[]")
-    with pytest.raises(SystemExit, match="cannot read"):
+    for text in ("[]", "{", '{"conditions": {}, "checks": []}', '{"conditions": null, "checks": {}}'):
+        out.write_text(text)
+        with pytest.raises(ConfigError, match="cannot read"):
+            run(check("one"))
+    out = tmp_path / "nowhere" / "gpu.json"
+    with pytest.raises(ConfigError, match="cannot write .*: No such file or directory"):
         run(check("one"))
+    assert calls == ["one", "two", "two"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--images", "nowhere"], "--images must be a folder, got nowhere"),
+        (["--minutes", "nan"], "--minutes must be a positive finite number, got nan"),
+    ],
+)
+def test_wrong_options_are_errors_before_anything_is_measured(argv, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--device", "cpu", "--tiny", *argv])
+    assert message in capsys.readouterr().err
+
+
+def test_other_images_in_a_folder_of_the_same_name_are_another_check(tmp_path):
+    names = []
+    for parent, text in (("a", "x"), ("b", "xy")):
+        image = tmp_path / parent / "images" / "train" / "1.png"
+        image.parent.mkdir(parents=True)
+        image.write_text(text)
+        names.append({check.name for check in training.checks(TINY, str(image.parents[1]))})
+    assert len(names[0] & names[1]) == 1  # exact resume, which uses no images
 
 
 def test_the_report_has_a_table_per_check_and_the_counts():

@@ -66,4 +66,6 @@ def test_a_training_of_another_length_is_an_error(tmp_path, capsys, monkeypatch)
     monkeypatch.setattr("sys.argv", ["benchmarks.protocol", str(folder)])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert "no table has cell 284 after 2 epochs" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "no table has cell 284 after 2 epochs" in error
+    assert "was not trained as in NAS-Bench-201: channels 2, cells 1, batch 128, dataset digits" in error

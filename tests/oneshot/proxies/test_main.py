@@ -1,4 +1,10 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -238,3 +244,99 @@ def test_proxy_must_return_a_number(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(tmp_path)
     error = error_of(capsys, "--cells", 1, "--proxy", "texts:score", "--out", tmp_path / "run")
     assert "must return a number, got 'high'" in error
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--images", "none"], "needs images with labels"),
+        (["--images", "bogus"], "bogus"),
+        (["--images", "digits", "--batch", "100000"], "batch"),
+    ],
+)
+def test_a_refused_run_leaves_no_folder(tmp_path, args, message, capsys):
+    out = tmp_path / "run"
+    assert message in error_of(capsys, "--cells", 2, "--proxy", "snip", *args, "--out", out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("raise RuntimeError('no')", "RuntimeError: no"), ("def score(", "SyntaxError")],
+)
+def test_modules_that_cannot_be_imported(tmp_path, monkeypatch, capsys, text, message):
+    (tmp_path / "broken.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    error = error_of(capsys, "--cells", 1, "--proxy", "broken:score", "--out", tmp_path / "run")
+    assert f"cannot load the proxy 'broken:score': {message}" in error
+
+
+def test_a_custom_proxy_changes_no_other_scores(tmp_path, monkeypatch):
+    (tmp_path / "rude.py").write_text(
+        "import torch\n\n"
+        "def score(network, batch):\n"
+        "    batch.images.zero_(), batch.labels.zero_(), network.double().requires_grad_(False)\n"
+        "    return torch.rand((), requires_grad=True)\n\n"
+        "def huge(network, batch):\n    return 10**400\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = []
+    for names in ("jacov,snip", "jacov,snip,rude:score,rude:huge"):
+        out = tmp_path / names.replace(":", "-")
+        assert run("--cells", 3, "--proxy", names, "--out", out) == 0
+        lines.append((out / "proxies.csv").read_text().splitlines()[1:])
+    for alone, together in zip(*lines, strict=True):
+        assert together.startswith(f"{alone},")
+        random, huge = together.removeprefix(f"{alone},").split(",")[:2], together.split(",")[-2:]
+        assert random == ["0.49625658988952637", "0.7576315999031067"]  # torch's first ones after each seed
+        assert huge == ["", ""]
+
+
+def test_rows_of_other_networks_are_noticed(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("--cells", 5, "--proxy", "synflow", "--out", out) == 0
+    log = (out / "log.csv").read_text().splitlines(keepends=True)
+    for rows in ([*log[:3], *log[5:]], [*log, *log[1:3]]):
+        (out / "log.csv").write_text("".join(rows))
+        capsys.readouterr()
+        assert main(["--resume", str(out)]) == 2
+        assert "log.csv is damaged: row " in capsys.readouterr().err
+
+
+def _start(*args):
+    command = [sys.executable, "-m", "oneshot.proxies", *SMALL, *map(str, args)]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def _wait_for_scores(process, out):
+    while not (out / "log.csv").exists() or len((out / "log.csv").read_bytes().splitlines()) < 5:
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_ctrl_c_reaches_no_worker(tmp_path):
+    out = tmp_path / "run"
+    process = _start("--cells", 500, "--proxy", "synflow", "--workers", 2, "--out", out)
+    _wait_for_scores(process, out)
+    os.killpg(process.pid, signal.SIGINT)
+    error = process.communicate(timeout=120)[1]
+    done = (len((out / "log.csv").read_bytes().splitlines()) - 1) // 2
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert f"interrupted after {done} networks; continue with:" in error
+
+
+@pytest.mark.slow
+def test_a_lost_worker_is_one_line(tmp_path):
+    out = tmp_path / "run"
+    process = _start("--cells", 500, "--proxy", "synflow", "--workers", 2, "--out", out)
+    _wait_for_scores(process, out)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    worker = next(pid for pid, command in commands.items() if b"spawn_main" in command)
+    os.kill(int(worker), signal.SIGKILL)
+    error = process.communicate(timeout=120)[1]
+    assert process.returncode == 2
+    assert "Traceback" not in error
+    assert "a worker process ended unexpectedly" in error
