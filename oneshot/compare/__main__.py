@@ -34,6 +34,7 @@ from oneshot.search.settings import SearchSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import refusing
+from oneshot.training.command import shortened
 
 _PROG = "python -m oneshot.compare"
 
@@ -135,7 +136,9 @@ class CompareCommand(Command[CompareActivity]):
         devices = environment.device_names()
         specs = _parse_specs(args.methods)
         if args.resume is None:
-            settings = CompareSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
+            if given.get("smoke"):
+                given = shortened(given, {"dataset": "digits"})
+            settings = CompareSettings(**given)
             if not specs:
                 raise ConfigError(f"a comparison needs at least one method; try {_PROG} darts gdas")
             check_new(args.out, COMPARE)

@@ -24,6 +24,7 @@ from oneshot.pipeline.settings import PipelineEnvironment, PipelineSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import refusing
+from oneshot.training.command import shortened
 
 
 @dataclass
@@ -97,7 +98,9 @@ class PipelineCommand(Command[PipelineActivity]):
         given, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
         devices = environment.device_names()
         if args.resume is None:
-            settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
+            if given.get("smoke"):
+                given = shortened(given, {"dataset": "digits"})
+            settings = PipelineSettings(**given)
             check_new(args.out, PIPELINE)
             if get_space(settings.space).in_benchmark:
                 open_nb201(environment.store)  # raises its error before a folder exists

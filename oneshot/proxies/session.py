@@ -21,6 +21,7 @@ from nasbench.errors import NotRecordedError, RunFolderError
 from nasbench.runs.command import Outcome
 from nasbench.runs.folder import RunFolder, RunKind, read_record
 from nasbench.runs.log import Row
+from nasbench.runs.notes import complain
 from nasbench.runs.processes import blocked_interrupts, end_with_parent
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
@@ -33,15 +34,16 @@ from oneshot.proxies.pictures import SCATTER, draw_scatter
 from oneshot.proxies.scorer import Scorer, Scores, read_batches
 from oneshot.proxies.settings import ProxyEnvironment, ProxySettings
 from oneshot.proxies.table import CSV, ScoreTable, log_format, log_rows
+from oneshot.score.settings import MINIMUM_CELLS
 from oneshot.spaces.architectures import Architecture
 
-_STAGE = "proxies"
+_STAGE = "run of proxies"
 _AHEAD = 2  # tasks per process
 
 
 def run_kind(settings: ProxySettings) -> RunKind:
     """Return the kind of run folder for these settings."""
-    return RunKind(log_format(settings).header, stage=_STAGE, noun="run of proxies")
+    return RunKind(log_format(settings).header, stage=_STAGE)
 
 
 @dataclass
@@ -86,7 +88,7 @@ class ProxyRun:
     @classmethod
     def resume(cls, path: str, given: dict[str, object], elsewhere: dict[str, object]) -> Self:
         """Resume a run with the options `given`; `elsewhere` has the options of its environment."""
-        record = read_record(path, RunKind(stage=_STAGE, noun="run of proxies"))
+        record = read_record(path, RunKind(stage=_STAGE))
         settings = ProxySettings.from_json(record.get("settings"), "settings").resumed(given)
         before = ProxyEnvironment.from_json(record.get("environment"), "environment")
         environment = before.resumed(elsewhere)
@@ -107,7 +109,7 @@ class ProxyRun:
             return
         batches, notes = read_batches(self.settings, self.environment)
         for note in notes:
-            self._note(note)
+            complain(f"note: {note}")
         log = log_format(self.settings)
         progress = Progress("proxies", "networks", len(self.architectures), done=done, stop=stop)
         with progress, scored(Scorer(self.settings, batches), remaining, self.environment.workers) as results:
@@ -129,7 +131,7 @@ class ProxyRun:
             try:
                 figure = draw_scatter(table, self.bench)
             except (MissingDependencyError, NotRecordedError) as error:
-                self._note(f"no {SCATTER}: {error}")
+                complain(f"note: no {SCATTER}: {error}")
             else:
                 picture = io.BytesIO()
                 figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
@@ -148,6 +150,11 @@ class ProxyRun:
             texts.append(f"scores that are NaN or infinite, left empty in the table: {listed(counts)}")
         if evaluation is not None:
             texts.append(evaluation.text())
+        elif self.bench is not None:
+            texts.append(
+                "no correlations with accuracies: they need scores and accuracies of"
+                f" {MINIMUM_CELLS} cells or more"
+            )
         return Outcome(True, join_blocks(*texts), summary, pictures=[CSV, *pictures])
 
     def _rows(self) -> list[Row]:
@@ -159,11 +166,6 @@ class ProxyRun:
             ):
                 raise RunFolderError(f"{path} is damaged: row {place + 1} has the scores of another network")
         return rows
-
-    def _note(self, text: str) -> None:
-        from nasbench.runs.notes import complain
-
-        complain(text)
 
 
 def _open_table(architectures: Sequence[Architecture], environment: ProxyEnvironment) -> Benchmark | None:

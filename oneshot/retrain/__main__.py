@@ -10,7 +10,7 @@ from oneshot.retrain.report import RetrainResult, format_result
 from oneshot.retrain.session import RetrainSession
 from oneshot.retrain.settings import SMOKE, RetrainSettings
 from oneshot.retrain.task import RetrainJob
-from oneshot.training.command import TrainingActivity, TrainingCommand
+from oneshot.training.command import TrainingActivity, TrainingCommand, shortened
 from oneshot.training.command import main as run
 from oneshot.training.distributed import leave
 from oneshot.training.environment import Environment
@@ -60,7 +60,7 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
             check(args.export)
         settings = RetrainSettings.given(args)
         if args.smoke:
-            settings |= SMOKE
+            settings = shortened(settings, SMOKE)
         new = RetrainSettings(**settings)
         if args.resume is None:
             job = partial(RetrainJob.create, args.architecture, new, Environment.from_flags(args))

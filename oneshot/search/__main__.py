@@ -27,7 +27,7 @@ from oneshot.search.settings import (
     build_part_settings,
 )
 from oneshot.search.task import SearchJob
-from oneshot.training.command import TrainingActivity, TrainingCommand
+from oneshot.training.command import TrainingActivity, TrainingCommand, shortened
 from oneshot.training.command import main as run
 from oneshot.training.distributed import leave
 from oneshot.training.environment import Environment
@@ -85,12 +85,11 @@ class SearchCommand(TrainingCommand[SearchResult]):
     def open(self, args: argparse.Namespace) -> Iterator[TrainingActivity[SearchResult]]:
         """Start or resume a search."""
         config, settings = args.method_class.config_class.given(args), SearchSettings.given(args)
-        if args.smoke:
-            settings |= SMOKE
-            config |= SMOKE_CONFIG
         parts = {k: v for part in part_classes() for k, v in part.config_class.given(args).items()}
         if args.smoke:
-            parts |= SMOKE_PARTS
+            settings = shortened(settings, SMOKE)
+            config = shortened(config, SMOKE_CONFIG)
+            parts = shortened(parts, SMOKE_PARTS)
         new = SearchSettings(**settings)
         if args.resume is None:
             job = partial(
