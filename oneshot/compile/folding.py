@@ -59,22 +59,20 @@ class _Folded(torch.autograd.Function):
         means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
         variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
         variance += variances.view(fold, -1).mean(0)
-        ctx.eps, ctx.fold = eps, fold
-        statistics = [mean.repeat(fold), variance.repeat(fold)]
-        ctx.save_for_backward(x, weight, bias, mean, variance, *statistics)
-        ctx.mark_non_differentiable(mean, variance)
-        learned = [each if each is None else each.repeat(fold) for each in (weight, bias)]
+        scale = (variance + eps).rsqrt_()
+        slope = scale if weight is None else scale * weight
+        shift = torch.addcmul(torch.zeros_like(mean) if bias is None else bias, mean, slope, value=-1)
+        slopes, shifts, *statistics = _spread(fold, slope, shift, mean, variance)
         out = torch.empty_like(x)  # not a view, so that in-place changes are allowed
-        unused = [x.new_empty(0) for _ in range(2)]
-        torch.ops.aten.native_batch_norm.out(
-            wide, *learned, *statistics, False, 0.0, eps,
-            out=_wide(out, fold), save_mean=unused[0], save_invstd=unused[1],
-        )  # fmt: skip
+        torch.addcmul(shifts[:, None, None], wide, slopes[:, None, None], out=_wide(out, fold))
+        ctx.eps, ctx.fold = eps, fold
+        ctx.save_for_backward(x, weight, bias, mean, scale, *statistics)
+        ctx.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, mean, variance, *statistics = ctx.saved_tensors
+        x, weight, bias, mean, scale, *statistics = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # for second derivatives
             given = [each for each, one in zip((x, weight, bias), needed, strict=True) if one]
@@ -89,14 +87,17 @@ class _Folded(torch.autograd.Function):
         weight_grad, bias_grad = weight_grad.view(fold, -1).sum(0), bias_grad.view(fold, -1).sum(0)
         input_grad = None
         if needed[0]:
-            scale = (variance + ctx.eps).rsqrt_()
             slope = scale if weight is None else scale * weight
-            slope_x = scale.square() * weight_grad if weight is None else scale.mul_(weight_grad).mul_(slope)
-            slope_x = slope_x.div_(-count)
+            slope_x = (slope * scale).mul_(weight_grad).div_(-count)
             shift = torch.addcmul(slope * bias_grad / count, slope_x, mean).neg_()
-            slope, slope_x, shift = (each.repeat(fold)[:, None, None] for each in (slope, slope_x, shift))
+            slope, slope_x, shift = (each[:, None, None] for each in _spread(fold, slope, slope_x, shift))
             input_grad = _narrow(torch.addcmul(shift, wide, slope_x).addcmul_(grad, slope), fold)
         return input_grad, weight_grad if needed[1] else None, bias_grad if needed[2] else None, None, None
+
+
+def _spread(fold: int, *values: Tensor) -> tuple[Tensor, ...]:
+    """Return each channel's values for all of its folded pixels."""
+    return torch.stack(values).repeat(1, fold).unbind()
 
 
 def _wide(x: Tensor, fold: int) -> Tensor:
