@@ -86,12 +86,13 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
     """
     idle = sum(op in _IDLE for op in operations)
     if 2 * idle >= len(operations):
-        reason = f"{idle} of the {len(operations)} edges found are skip_connect or none (at least half)"
-    elif not any("conv" in op for op in operations):
-        reason = "none of the edges found is a convolution"
-    else:
-        return None
-    return f"{reason}: the search may have collapsed, which is common in first-order DARTS"
+        return (
+            f"{idle} of the {len(operations)} edges found are skip_connect or none (at least half):"
+            " the search may have collapsed, which is common in first-order DARTS"
+        )
+    if not any("conv" in op for op in operations):
+        return "none of the edges found is a convolution: the search may have collapsed"
+    return None
 
 
 def format_result(result: SearchResult, processes: int = 1) -> str:
