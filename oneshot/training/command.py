@@ -15,7 +15,7 @@ from data.errors import DataError
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, carry_out, guarded
 from nasbench.runs.notes import complain
-from nasbench.runs.settings import listed
+from nasbench.runs.settings import format_flag, listed
 from nasbench.runs.text import counted
 from oneshot.errors import OneShotError
 from oneshot.training.distributed import joined
@@ -93,9 +93,7 @@ class TrainingCommand(Command[TrainingActivity[_R]]):
 
 def shortened(given: Mapping[str, Any], smoke: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of `--smoke` and the other given ones; name the given ones that they override."""
-    flags = [
-        f"--{name.replace('_', '-')}" for name, value in smoke.items() if given.get(name, value) != value
-    ]
+    flags = [format_flag(name) for name, value in smoke.items() if given.get(name, value) != value]
     if flags:
         complain(f"note: --smoke overrides {listed(flags)}")
     return {**given, **smoke}
